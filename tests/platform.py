@@ -157,7 +157,25 @@ class Platform:
 
     def settled(self, endpoint_id: str, seconds: float = 60) -> dict[str, Any]:
         """The endpoint once it is settled."""
-        return until(lambda: (e := self.endpoint(endpoint_id))["settled"] and e, seconds, f"{endpoint_id} settled")
+        seen: dict[str, Any] = {}
+
+        def is_settled() -> bool:
+            seen.update(self.endpoint(endpoint_id))
+            return bool(seen["settled"])
+
+        try:
+            until(is_settled, seconds, f"{endpoint_id} settled")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; as it was seen: {json.dumps(seen)}\n{self.said_last()}") from None
+        return seen
+
+    def said_last(self, lines: int = 60) -> str:
+        """The last lines of the logs of what reconciles, judges and runs models."""
+        logs = self.home / "logs"
+        files = [logs / name for name in ("worker.log", "watcher.log", "local cluster.log")]
+        return "\n".join(
+            f"== {file.name}\n" + "\n".join(file.read_text().splitlines()[-lines:]) for file in files if file.exists()
+        )
 
     def deployed(self, project: str, name: str) -> Deployed:
         """A new model with one version deployed and running."""

@@ -7,6 +7,7 @@ off rather than waited for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -138,18 +139,18 @@ class Hub:
             left = end - loop.time()
             if left <= 0 or watcher.overrun:
                 break
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
                     await watcher.ready.wait()
-            except TimeoutError:
-                if wanted.bookmarks and self._store.version != told and left > BOOKMARK_SECONDS:
-                    told = self._store.version
-                    yield [_bookmark(wanted.resource, told)]
-                continue
+            # Whatever ended the wait, what is queued goes first: behind a bookmark nobody would ask for it again.
             if events := watcher.drained():
                 yield events
+            elif wanted.bookmarks and self._store.version != told and left > BOOKMARK_SECONDS:
+                told = self._store.version
+                yield [_bookmark(wanted.resource, told)]
         if wanted.bookmarks and not watcher.overrun:
-            yield [_bookmark(wanted.resource, self._store.version)]
+            # In one batch, as a change during the writing of the events would be older than a bookmark made after it.
+            yield [*watcher.drained(), _bookmark(wanted.resource, self._store.version)]
 
     def _initial(self, wanted: Wanted) -> list[Event]:
         if wanted.after is not None:

@@ -93,6 +93,24 @@ async def test_the_window_of_the_past_is_bounded(store: Store) -> None:
     store.close()
 
 
+async def test_what_changes_in_the_moment_a_watch_ends_comes_before_its_last_bookmark(store: Store) -> None:
+    hub, writer, options = Hub(store), Writer(store), Options("tests")
+    writer.create(Place(NAMESPACES), {"metadata": {"name": "work"}}, options)
+    seconds, loop = 0.05, asyncio.get_running_loop()
+    stream = hub.events(Wanted(CONFIG_MAPS, "", None, store.version, seconds, bookmarks=True))
+    assert await anext(stream) == []
+
+    async def told() -> list[str]:
+        return [event.type async for events in stream for event in events]
+
+    telling = asyncio.create_task(told())
+    await asyncio.sleep(0)  # it waits now
+    loop.call_later(seconds, writer.create, Place(CONFIG_MAPS, "work"), config_map("late"), options)
+    time.sleep(2 * seconds)  # noqa: ASYNC251 - both are due in the same turn of the loop then, the end of the watch first
+    assert await telling == ["ADDED", "BOOKMARK"]
+    store.close()
+
+
 async def test_all_streams_see_the_same_order(caller: Caller) -> None:
     version = (await caller.ok("GET", MAPS))["metadata"]["resourceVersion"]
 
