@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
@@ -49,6 +50,37 @@ def hanging(platform: Platform) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+# Where the header's parts are, in pixels, and how they look.
+_LOOK = """() => {
+  const header = document.querySelector('header');
+  const texts = [...header.querySelectorAll('*')].filter((each) => !each.childElementCount);
+  const parts = [header, header.querySelector('img'), texts.find((each) => each.textContent === 'Merlin')];
+  const places = parts.map((part) => part.getBoundingClientRect());
+  const { backgroundColor, borderBottom } = getComputedStyle(header);
+  const { color, fontFamily, fontWeight, fontSize } = getComputedStyle(parts[2]);
+  return [
+    places.flatMap(({ x, y, width, height }) => [x, y, width, height]),
+    [backgroundColor, borderBottom, color, fontFamily, fontWeight, fontSize],
+    getComputedStyle(document.body).backgroundColor,
+  ];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1360, 420])
+def test_before_the_scripts_are_there_the_header_stands_where_it_will_stand(
+    page: Page, scheme: Literal["light", "dark"], width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/")
+    loaded(page)
+    places, *looks = page.evaluate(_LOOK)
+    page.route("**/assets/index-*.js", lambda route: route.abort())
+    page.goto("/")
+    assert page.evaluate(_LOOK) == [pytest.approx(places, abs=0.5), *looks]
 
 
 def test_a_page_asked_for_while_the_connection_is_lost_opens_by_itself(page: Page, platform: Platform) -> None:

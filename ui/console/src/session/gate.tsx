@@ -8,6 +8,7 @@ import { problemOf, type Problem } from '@/graphql/problem';
 import { admit, onRefused } from '@/graphql/socket';
 import { lazy } from '@/shell/chunks';
 import { isKept, mustReload } from '@/shell/leaving';
+import { Frame } from '@/shell/frame';
 import { Loading } from '@/shell/loading';
 import { watchWindows } from './beside';
 import { signIn, signOut, takeToken } from './session';
@@ -121,7 +122,13 @@ export function SessionGate({ children }: { children: ReactNode }) {
     void signOut().then((problem) => setState({ at: 'out', problem }));
   }, []);
   const session = useMemo(() => known && { ...known, leave }, [known, leave]);
-  if (state.at === 'asking') return <Loading />;
+  if (state.at === 'asking')
+    return (
+      <>
+        <Frame />
+        <Loading />
+      </>
+    );
   if (state.at === 'unanswered')
     return (
       <Suspense fallback={<Loading />}>
