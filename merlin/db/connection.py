@@ -78,8 +78,16 @@ async def open_database(url: str, *, direct_url: str | None = None, pool_size: i
         yield _open
     finally:
         _open = None
+        await _close_pool()
+
+
+async def _close_pool() -> None:
+    try:
         await Tortoise.close_connections()
-        await Tortoise._reset_apps()
+    except (*_UNAVAILABLE, asyncpg.InterfaceError):
+        # A connection broke as it was closed, and the pool has ended the others: only Tortoise does not know yet.
+        await Tortoise.close_connections()
+    await Tortoise._reset_apps()
 
 
 def current_database() -> Database:

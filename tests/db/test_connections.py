@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from merlin.db import tables
-from merlin.db.connection import Database, borrowed, own_connection, read
+from merlin.db.connection import Database, borrowed, open_database, own_connection, read
 from merlin.db.outbox import enqueue
 from merlin.db.transaction import transaction
 from merlin.errors import Unavailable
@@ -78,6 +78,19 @@ async def test_what_is_only_read_is_read_though_connections_die(database: Databa
                 pids = [one.get_server_pid(), other.get_server_pid()]
             await killer.fetch("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", pids)
             assert [row["n"] for row in await read("SELECT 7 AS n")] == [7]
+
+
+async def test_a_connection_that_breaks_as_it_is_closed_is_closed(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object, **__: object) -> None:
+        raise ConnectionResetError("by peer")
+
+    async with open_database(database_url):
+        monkeypatch.setattr(asyncpg.Connection, "close", breaks)
+    monkeypatch.undo()
+    async with open_database(database_url):
+        assert [row["n"] for row in await read("SELECT 7 AS n")] == [7]
 
 
 async def test_what_was_done_is_done_though_its_connection_dies_before_it_is_given_back(database: Database) -> None:
