@@ -6,10 +6,10 @@ import re
 from typing import Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.console.many import fill_versions
-from tests.console.seen import open_page, serious
+from tests.console.seen import loaded, open_page, serious
 from tests.platform import Deployed, Platform, until
 
 
@@ -22,6 +22,13 @@ def wine(platform: Platform) -> Deployed:
     assert platform.settled(platform.deploy(second))["lifecycle"] == "RUNNING"
     platform.finished_version(first.model_id)
     return first
+
+
+@pytest.fixture(scope="module")
+def many(platform: Platform, wine: Deployed) -> str:
+    """The page of a model with 10,000 versions."""
+    fill_versions(platform, platform.model("many", "versions"), 10_000)
+    return "/projects/many/models/versions"
 
 
 def test_first_run_shows_how_to_log_a_model(context: BrowserContext, platform: Platform) -> None:
@@ -187,9 +194,8 @@ def test_an_environment_shows_health_limits_and_what_runs(page: Page, wine: Depl
     expect(page.get_by_role("banner").get_by_text("Cluster answers")).to_be_visible()
 
 
-def test_ten_thousand_versions_are_paged_by_the_server(page: Page, platform: Platform, wine: Deployed) -> None:
-    fill_versions(platform, platform.model("many", "versions"), 10_000)
-    page.goto("/projects/many/models/versions")
+def test_ten_thousand_versions_are_paged_by_the_server(page: Page, many: str) -> None:
+    page.goto(many)
     expect(page.get_by_text("10,000 versions")).to_be_visible()
     expect(page.get_by_role("link", name="Version 10000", exact=True)).to_be_visible()
     page.get_by_role("button", name="Next").click()
@@ -199,8 +205,29 @@ def test_ten_thousand_versions_are_paged_by_the_server(page: Page, platform: Pla
     expect(page.get_by_role("link", name="Version 10000", exact=True)).to_be_visible()
     page.get_by_placeholder("Find by run name").fill("run-777")
     expect(page.get_by_text("11 versions")).to_be_visible()
-    page.goto("/projects/many/models/versions?label=parity%3Dodd")
+    page.goto(f"{many}?label=parity%3Dodd")
     expect(page.get_by_text("5,000 versions")).to_be_visible()
+
+
+def test_until_the_rows_that_were_asked_for_are_there_the_ones_before_can_be_read(page: Page, many: str) -> None:
+    page.goto(many)
+    loaded(page)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if "ModelVersions" in (route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/graphql", hold)
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_role("table")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("tbody.outdated").get_by_role("link", name="Version 10000", exact=True)).to_be_visible()
+    assert serious(page) == []
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("link", name="Version 9975", exact=True)).to_be_visible()
 
 
 def test_a_cut_connection_is_said_and_heals_and_no_event_is_lost(

@@ -273,7 +273,7 @@ function Gone({ of, raw }: { of: Of; raw: boolean }) {
 
 function nothing(state: LogStream['state'], search: string, previous: boolean): string {
   if (state === 'opening') return 'Reading …';
-  if (search) return `No line holds “${search}” so far.`;
+  if (search) return `No line holds “${search}” so far; the last 5,000 lines of each pod were looked through.`;
   if (previous && state === 'over') return 'No container ran before: nothing has restarted.';
   return state === 'over' ? 'Nothing was written, or no pod is left to tell.' : 'Nothing is written yet.';
 }
