@@ -171,11 +171,8 @@ class Platform:
 
     def said_last(self, lines: int = 60) -> str:
         """The last lines of the logs of what reconciles, judges and runs models."""
-        logs = self.home / "logs"
-        files = [logs / name for name in ("worker.log", "watcher.log", "local cluster.log")]
-        return "\n".join(
-            f"== {file.name}\n" + "\n".join(file.read_text().splitlines()[-lines:]) for file in files if file.exists()
-        )
+        files = [self.home / "logs" / f"{name}.log" for name in ("worker", "watcher", "cluster")]
+        return "\n".join(f"== {file.name}\n" + "\n".join(file.read_text().splitlines()[-lines:]) for file in files)
 
     def deployed(self, project: str, name: str) -> Deployed:
         """A new model with one version deployed and running."""
