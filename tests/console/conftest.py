@@ -57,6 +57,7 @@ def context(browser: Browser, platform: Platform, seen: Seen) -> Iterator[Browse
     context.set_default_timeout(SECONDS * 1000)
     seen.watch(context, urlsplit(platform.addresses["console"]).netloc)
     yield context
+    print("not answered when the test ended:", seen.unanswered)  # shown of a test that failed
     context.close()
 
 

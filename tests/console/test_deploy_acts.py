@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.console.people import ADMIN, token_of, update
-from tests.console.seen import loaded, open_page, serious
+from tests.console.seen import held, loaded, open_page, serious
 from tests.platform import Platform, until
 
 HERE = "/projects/yard/models/wine/versions"
@@ -128,25 +128,11 @@ def test_a_late_click_can_be_made_again_where_no_event_comes_through(
     assert platform.settled(wine.endpoint)["targetRevision"]["number"] == number + 1
 
 
-def held(page: Page) -> list[Route]:
-    """The deploys that the page sends; they come to the API once they are continued."""
-    deploys: list[Route] = []
-
-    def hold(route: Route) -> None:
-        if "mutation DeployVersion" in (route.request.post_data or ""):
-            deploys.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/graphql", hold)
-    return deploys
-
-
 def test_whoever_leaves_while_a_deploy_is_sent_is_asked_and_told_of_its_refusal(
     page: Page, platform: Platform, wine: Wine
 ) -> None:
     page.goto(f"{HERE}/1/deploy")
-    deploys = held(page)
+    deploys = held(page, "mutation DeployVersion")
     page.get_by_role("button", name="Redeploy to local").click()
     page.get_by_role("link", name="Environments", exact=True).click()
     asked = page.get_by_role("dialog", name="Leave this page?")
@@ -166,7 +152,7 @@ def test_nobody_is_pulled_to_what_was_deployed_from_a_page_that_was_left(
 ) -> None:
     _, number = platform.finished_version(wine.model_id)
     page.goto(f"{HERE}/{number}")
-    deploys = held(page)
+    deploys = held(page, "mutation DeployVersion")
     page.get_by_role("button", name="Deploy to local").click()
     page.get_by_role("link", name="Environments", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Environments")

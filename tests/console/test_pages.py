@@ -6,10 +6,10 @@ import re
 from typing import Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.console.many import fill_versions
-from tests.console.seen import loaded, open_page, serious
+from tests.console.seen import held, loaded, open_page, serious
 from tests.platform import Deployed, Platform, until
 
 
@@ -212,20 +212,12 @@ def test_ten_thousand_versions_are_paged_by_the_server(page: Page, many: str) ->
 def test_until_the_rows_that_were_asked_for_are_there_the_ones_before_can_be_read(page: Page, many: str) -> None:
     page.goto(many)
     loaded(page)
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        if "ModelVersions" in (route.request.post_data or ""):
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/graphql", hold)
+    asked = held(page, "query ModelVersions")
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_role("table")).to_have_attribute("aria-busy", "true")
     expect(page.locator("tbody.outdated").get_by_role("link", name="Version 10000", exact=True)).to_be_visible()
     assert serious(page) == []
-    for route in held:
+    for route in asked:
         route.continue_()
     expect(page.get_by_role("link", name="Version 9975", exact=True)).to_be_visible()
 

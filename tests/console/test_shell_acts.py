@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.console.people import token_of
-from tests.console.seen import Seen, loaded, open_page
+from tests.console.seen import Seen, held, loaded, open_page
 from tests.platform import Deployed, Platform, until
 
 LOST = "The connection to Merlin is lost."
@@ -70,7 +70,7 @@ _LOOK = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1360, 420])
-def test_before_the_scripts_are_there_the_header_stands_where_it_will_stand(
+def test_before_scripts_and_session_are_there_the_header_stands_where_it_will_stand(
     page: Page, scheme: Literal["light", "dark"], width: int
 ) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -78,9 +78,15 @@ def test_before_the_scripts_are_there_the_header_stands_where_it_will_stand(
     page.goto("/")
     loaded(page)
     places, *looks = page.evaluate(_LOOK)
+    same = [pytest.approx(places, abs=0.5), *looks]
+    asked = held(page, "query Session")
+    page.goto("/")
+    expect(page.get_by_role("status").filter(has_text="Loading")).to_have_count(1)
+    assert page.evaluate(_LOOK) == same
+    assert asked
     page.route("**/assets/index-*.js", lambda route: route.abort())
     page.goto("/")
-    assert page.evaluate(_LOOK) == [pytest.approx(places, abs=0.5), *looks]
+    assert page.evaluate(_LOOK) == same
 
 
 def test_a_page_asked_for_while_the_connection_is_lost_opens_by_itself(page: Page, platform: Platform) -> None:
