@@ -40,6 +40,8 @@ _UNAVAILABLE = (
 )
 
 
+# "connection is closed", "pool is closing"; and of one that the pool took back since it was ended under its borrower.
+_ENDED = ("clos", "has been released back to the pool")
 _ATTEMPTS = 3
 _DIED = (
     asyncpg.PostgresConnectionError,
@@ -169,7 +171,7 @@ def translated() -> Iterator[None]:
     except _UNAVAILABLE as error:
         raise _unavailable(error) from error
     except asyncpg.InterfaceError as error:
-        if "clos" not in str(error):  # "connection is closed", "pool is closing"; anything else is our own mistake
+        if not any(words in str(error) for words in _ENDED):  # anything else is our own mistake
             raise
         raise _unavailable(error) from error
     except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:

@@ -80,6 +80,18 @@ async def test_what_is_only_read_is_read_though_connections_die(database: Databa
             assert [row["n"] for row in await read("SELECT 7 AS n")] == [7]
 
 
+async def test_a_connection_that_the_pool_took_back_since_it_died_is_unavailable(database: Database) -> None:
+    ended = asyncio.Event()
+    async with own_connection() as killer:
+        with pytest.raises(Unavailable, match="released back"):
+            async with transaction() as tx:
+                tx.connection.add_termination_listener(lambda _: ended.set())
+                await killer.fetch("SELECT pg_terminate_backend($1)", tx.connection.get_server_pid())
+                async with asyncio.timeout(20):
+                    await ended.wait()
+                await tx.execute("SELECT 1")
+
+
 async def test_a_connection_that_breaks_as_it_is_closed_is_closed(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
